@@ -7,20 +7,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const char search_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/* A supervised process has no PATH, and the C library's default one lacks the sbin directories. */
+/*
+ * A supervised process has no PATH of use, and the C library's default one lacks the sbin directories. Programs of tslink are beside
+ * the one that runs, wherever that was installed.
+ */
 static int find_program(const char *name, char *path, size_t size)
 {
+	char own[PATH_MAX];
+
 	if (strchr(name, '/'))
 		return text_format(path, size, "%s", name);
+	ssize_t n = readlink("/proc/self/exe", own, sizeof own);
+	if (n > 0 && (size_t)n < sizeof own) {
+		while (n > 1 && own[n - 1] != '/')
+			n--;
+		if (text_format(path, size, "%.*s%s", (int)n, own, name) == 0 && access(path, X_OK) == 0)
+			return 0;
+	}
 	for (const char *dir = search_path; dir; dir = strchr(dir, ':')) {
 		dir += *dir == ':';
 		if (text_format(path, size, "%.*s/%s", (int)strcspn(dir, ":"), dir, name) == 0 && access(path, X_OK) == 0)
@@ -32,7 +46,7 @@ static int find_program(const char *name, char *path, size_t size)
 
 static int start(const char *const argv[], int output, pid_t *pid)
 {
-	char program[256];
+	char program[PATH_MAX];
 	if (find_program(argv[0], program, sizeof program) < 0)
 		return -1;
 	char env_path[sizeof search_path + 5];
