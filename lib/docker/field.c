@@ -5,7 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEPTH_MAX 16 /* Docker's deepest, a port map, is 4 */
+#define DEPTH_MAX 16          /* Docker's deepest, a port map, is 4 */
+#define DOCUMENT_DEPTH_MAX 32 /* of Docker's own files and answers: the mounts of a container are about 8 */
 
 /* Is there a zero character, raw or as the escape \u0000? json-c would cut a key at it without a word. */
 static bool has_zero(const char *s, size_t len)
@@ -21,9 +22,9 @@ static bool has_zero(const char *s, size_t len)
 	return false;
 }
 
-static struct json_object *parse(const char *body, size_t len, enum json_tokener_error *error)
+static struct json_object *parse(const char *body, size_t len, int depth, enum json_tokener_error *error)
 {
-	struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
+	struct json_tokener *t = json_tokener_new_ex(depth);
 	if (!t) {
 		*error = json_tokener_success;
 		errno = ENOMEM;
@@ -50,7 +51,7 @@ struct json_object *fields_parse(const char *body, size_t len, struct why *why)
 		why_set(why, "the body is refused: it holds a zero character");
 		return NULL;
 	}
-	struct json_object *o = parse(body, len, &error);
+	struct json_object *o = parse(body, len, DEPTH_MAX, &error);
 	if (error != json_tokener_success) {
 		why_set(why, "the body is no JSON: %s", json_tokener_error_desc(error));
 	} else if (!json_object_is_type(o, json_type_object)) {
@@ -60,6 +61,43 @@ struct json_object *fields_parse(const char *body, size_t len, struct why *why)
 	}
 	json_object_put(o);
 	return NULL;
+}
+
+/* Overwrites every escape \u0000 by \ufffd. */
+static void replace_zeros(char *s, size_t len)
+{
+	for (char *end = s + len, *p = s; (p = memchr(p, '\\', (size_t)(end - p))); p += 2) {
+		if (end - p < 2)
+			return;
+		if (end - p >= 6 && !memcmp(p, "\\u0000", 6))
+			memcpy(p, "\\ufffd", 6);
+	}
+}
+
+int document_parse(char *text, size_t len, enum json_type type, struct json_object **out, struct why *why)
+{
+	enum json_tokener_error error;
+	*out = NULL;
+	errno = EBADMSG;
+	if (strspn(text, " \t\r\n") >= len)
+		return why_set(why, "it is empty");
+	if (len >= INT32_MAX || memchr(text, '\0', len))
+		return why_set(why, "it holds a zero character");
+	replace_zeros(text, len);
+	struct json_object *o = parse(text, len, DOCUMENT_DEPTH_MAX, &error);
+	if (!o && errno == ENOMEM)
+		return why_sys(why, "it cannot be parsed");
+	if (error != json_tokener_success) {
+		json_object_put(o);
+		return why_set(why, "it is no JSON: %s", json_tokener_error_desc(error));
+	}
+	if (o && !json_object_is_type(o, type)) {
+		json_object_put(o);
+		errno = EBADMSG;
+		return why_set(why, "it is no JSON %s", json_type_to_name(type));
+	}
+	*out = o;
+	return 0;
 }
 
 static int wrong_type(const struct fields *f, const char *name, enum json_type wanted, struct json_object *is,

@@ -26,6 +26,15 @@ struct fields {
  */
 struct json_object *fields_parse(const char *body, size_t len, struct why *why);
 
+/*
+ * Parses what Docker itself wrote: a file of its own or an answer of its API, whole, terminated behind its len
+ * bytes, of that type (object or array). null is accepted: *out is NULL then. Docker passes on labels and names
+ * that other people chose, so an escape \u0000 in one of them is no reason to refuse all the rest: it is
+ * overwritten in place by \ufffd, and no text is cut short at it. -1 with EBADMSG; *out, where it is not NULL, is
+ * for json_object_put.
+ */
+int document_parse(char *text, size_t len, enum json_type type, struct json_object **out, struct why *why);
+
 enum presence { OPTIONAL, REQUIRED };
 
 /* The value of the field `name` in any case, of that type; *value is NULL where it is absent or null, and OPTIONAL. */
