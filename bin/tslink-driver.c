@@ -66,10 +66,11 @@ static char *activate(struct call *call)
 	return tree_ruleset_need(call->tree, &call->why) < 0 ? NULL : reply_activate();
 }
 
+/* Comes once in a dockerd's life, and DOCKER-USER with it: our accepts go in there now, whenever the tree was started. */
 static char *get_capabilities(struct call *call)
 {
 	note_docker_root(call->tree);
-	return tree_ruleset_need(call->tree, &call->why) < 0 ? NULL : reply_capabilities();
+	return tree_ruleset_apply(call->tree, &call->why) < 0 ? NULL : reply_capabilities();
 }
 
 static char *nothing(struct call *call)
@@ -101,6 +102,8 @@ static char *create_network(struct call *call)
 		errno = saved;
 		return NULL;
 	}
+	if (network_mtu_small(network_mtu(&network, nl)))
+		warning("network %.12s has an MTU of %u: the tunnel's packets are fragmented", network.id, network_mtu(&network, nl));
 	info("network %.12s: made%s%s", network.id, network.internal ? ", internal" : "", network.null_ipam ? ", null IPAM" : "");
 	return reply_empty();
 }
@@ -135,20 +138,30 @@ static char *delete_network(struct call *call)
 
 /* What every handler of an endpoint begins with. */
 struct held {
+	const struct tree *tree;
 	int lock;
 	struct endpoint endpoint;
 };
 
+/* An endpoint that is not there (any more, or never was) leaves no lock file. */
 static void release(struct held *held)
 {
+	char name[LINK_NAME + 8];
+	int saved = errno;
+
+	if (held->lock >= 0 && held->endpoint.dir < 0 && held->endpoint.key[0] &&
+	    (text_format(name, sizeof name, "lock/%s", held->endpoint.key) < 0 || lock_discard(held->tree->dir, name, held->lock) < 0))
+		warning_sys("cannot remove the lock of endpoint %s", held->endpoint.key);
 	endpoint_close(&held->endpoint);
 	cleanup_fd(&held->lock);
+	errno = saved;
 }
 
 #define autoheld __attribute__((cleanup(release)))
 
 static int hold(struct call *call, const char *id, struct held *held)
 {
+	held->tree = call->tree;
 	held->lock = endpoint_lock(call->tree, id, &call->why);
 	if (held->lock < 0)
 		return -1;
@@ -195,14 +208,11 @@ static char *create_endpoint(struct call *call)
 static char *delete_endpoint(struct call *call)
 {
 	struct endpoint_call request;
-	char name[LINK_NAME + 8];
 	autoheld struct held held = HELD_NONE;
 
 	if (endpoint_call_parse(&request, call->body, call->len, &call->why) < 0 || hold(call, request.endpoint, &held) < 0 ||
 	    endpoint_remove(call->tree, &held.endpoint, &call->why) < 0)
 		return NULL;
-	if (text_format(name, sizeof name, "lock/%s", held.endpoint.key) < 0 || lock_discard(call->tree->dir, name, held.lock) < 0)
-		warning_sys("cannot remove the lock of endpoint %s", held.endpoint.key);
 	return reply_empty();
 }
 

@@ -9,14 +9,14 @@
  * A label counts only where it is the container's own: one that the image has with the same value was written by the image's author. As
  * long as it is not known what the image has, no label counts. What the network sets is a bound.
  *
- * With -w it only waits until the endpoint has its identity: the logger writes into it.
+ * With -w it only waits until the endpoint has its identity: the logger writes into it. Where the endpoint ends before that, it copies
+ * standard input to standard error.
  */
 #include "lib/base/cleanup.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/spawn.h"
 #include "lib/base/text.h"
-#include "lib/base/wait.h"
 #include "lib/docker/files.h"
 #include "lib/docker/lookup.h"
 #include "lib/docker/network_name.h"
@@ -25,7 +25,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -247,9 +250,8 @@ static void publish(const struct subject *s, const struct identity *identity)
 		die_sys(EXIT_TEMPORARY, "cannot write data/hostname");
 }
 
-static int has_identity(void *arg)
+static int has_identity(void)
 {
-	(void)arg;
 	if (access("state", F_OK) == 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
@@ -261,14 +263,36 @@ static _Noreturn void execute(char **argv)
 	die_exec(argv[0]);
 }
 
+/* Nobody writes any more and no identity ever was: what was said goes where the tree's own words go. */
+static _Noreturn void pass_on(void)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buf, sizeof buf)) > 0)
+		if (write(STDERR_FILENO, buf, (size_t)n) < 0)
+			die_sys(EXIT_TEMPORARY, "cannot pass on what was logged");
+	exit(0);
+}
+
+/* The pipe is not read, but its end is heard of: the endpoint may go before it was anybody. */
 static _Noreturn void wait_for_identity(const char *service, char **argv)
 {
-	int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofd int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofd int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	if (back < 0 || chdir(service) < 0)
-		die_sys(EXIT_TEMPORARY, "cannot go to %s", service);
-	if (wait_for_change(".", has_identity, NULL, NEVER) < 0)
+	if (back < 0 || changes < 0 || chdir(service) < 0 || inotify_add_watch(changes, ".", IN_CREATE | IN_MOVED_TO) < 0)
 		die_sys(EXIT_TEMPORARY, "cannot wait for the identity of %s", service);
+	for (int r; (r = has_identity()) != 1;) {
+		struct pollfd on[] = { { .fd = changes, .events = POLLIN }, { .fd = STDIN_FILENO } };
+		char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+		if (r < 0 || (poll(on, 2, -1) < 0 && errno != EINTR))
+			die_sys(EXIT_TEMPORARY, "cannot wait for the identity of %s", service);
+		if (on[1].revents)
+			pass_on();
+		while (read(changes, events, sizeof events) > 0)
+			;
+	}
 	if (fchdir(back) < 0)
 		die_sys(EXIT_TEMPORARY, "cannot go back from %s", service);
 	execute(argv);

@@ -12,7 +12,7 @@
 /*
  * Takes the lock `name` beneath dirfd, making the file where there is none, and waiting for it until the deadline
  * (milliseconds of the monotonic clock, or NEVER). A lock file that was removed and made anew meanwhile is noticed.
- * Returns a descriptor to close(2), or -1: ETIMEDOUT.
+ * A deadline needs SIGALRM, which must not be blocked. Returns a descriptor to close(2), or -1: ETIMEDOUT.
  */
 int lock_take(int dirfd, const char *name, int64_t deadline);
 

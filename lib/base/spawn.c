@@ -63,6 +63,8 @@ static int start(const char *const argv[], int output, pid_t *pid)
 		posix_spawn_file_actions_adddup2(&files, output, 1);
 	else
 		posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+	/* What a supervisor handed down is not close-on-exec: a lock, the way to say that a service is ready. */
+	posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
@@ -104,6 +106,7 @@ int spawn_wait(const char *const argv[], char *out, size_t size, int64_t deadlin
 	pid_t pid;
 	if (out) {
 		int ends[2];
+		*out = '\0';
 		if (pipe2(ends, O_CLOEXEC) < 0)
 			return -1;
 		from = ends[0];

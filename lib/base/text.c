@@ -49,7 +49,7 @@ static size_t edits(const char *a, const char *b)
 	size_t la = strlen(a), lb = strlen(b);
 	size_t row[WORD_MAX + 1];
 	if (la > WORD_MAX || lb > WORD_MAX)
-		return WORD_MAX;
+		return SIZE_MAX;
 	for (size_t j = 0; j <= lb; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= la; i++) {

@@ -294,6 +294,10 @@ int network_options_parse(struct network_options *o, const struct pairs *given, 
 		return why_set(why,
 		               "tslink.authkey and tslink.authkey-file are two keys for one network: give one of them");
 	}
+	if (o->require && o->wait_given && o->wait == 0) {
+		errno = EINVAL;
+		return why_set(why, "tslink.require needs a wait, and tslink.wait=0 gives none: every start would be refused");
+	}
 	return 0;
 }
 

@@ -42,7 +42,7 @@ void network_options_init(struct network_options *o);
  */
 int network_option_set(struct network_options *o, const char *name, const char *value, struct why *why);
 
-/* init, set for all, and the check that they agree with each other (EINVAL: authkey together with authkey-file). */
+/* init, set for all, and the check that they agree with each other (EINVAL: authkey together with authkey-file, require without a wait). */
 int network_options_parse(struct network_options *o, const struct pairs *given, struct why *why);
 
 /*

@@ -59,10 +59,15 @@ int endpoint_open(const struct tree *tree, const char *id, struct endpoint *endp
 	endpoint->dir = openat(tree->dir, endpoint->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (endpoint->dir < 0)
 		return errno == ENOENT ? 0 : why_sys(why, "cannot open %s/%s", tree->path, endpoint->path);
-	if (fact_get(endpoint->dir, "ENDPOINT", full) < 0 || !text_is_hex(full, ID_LEN)) {
+	if (fact_get(endpoint->dir, "ENDPOINT", full) < 0) {
 		why_sys(why, "cannot read %s/%s/env/ENDPOINT", tree->path, endpoint->path);
 		endpoint_close(endpoint);
 		return -1;
+	}
+	if (!text_is_hex(full, ID_LEN) || strncmp(full, endpoint->key, ENDPOINT_KEY) != 0) {
+		endpoint_close(endpoint);
+		errno = EINVAL;
+		return why_set(why, "%s/%s/env/ENDPOINT is no ID that begins with %s", tree->path, endpoint->path, endpoint->key);
 	}
 	if (endpoint->id[0] && strcmp(endpoint->id, full) != 0) {
 		endpoint_close(endpoint);
@@ -95,14 +100,16 @@ static int subnet_dir(const struct tree *tree, struct why *why)
 	return dir;
 }
 
-static int64_t claim(const struct tree *tree, const struct endpoint *endpoint, const char *fact, struct nl_sock *nl, struct why *why)
+/* The search for a free one begins where `key` says. */
+static int64_t claim(const struct tree *tree, const struct endpoint *endpoint, const char *fact, const char *key, struct nl_sock *nl,
+		     struct why *why)
 {
 	char target[PATH_MAX];
 	autofd int dir = subnet_dir(tree, why);
 
 	if (dir < 0 || claim_target(target, endpoint, fact) < 0)
 		return -1;
-	return subnet_claim(dir, &tree->uplinks, endpoint->id, target, nl, tree->prefix, why);
+	return subnet_claim(dir, &tree->uplinks, key, target, nl, tree->prefix, why);
 }
 
 static int release(const struct tree *tree, const struct endpoint *endpoint, const char *fact, int64_t slot, struct why *why)
@@ -242,7 +249,7 @@ static int build(struct builder *b, unsigned mtu)
 		return why_sys(b->why, "endpoint %s", b->endpoint->key);
 	if (tree_remove(tree->dir, aside) < 0)
 		return why_sys(b->why, "cannot remove the leftover %s/%s", tree->path, aside);
-	if (service_lay(tree->dir, aside, "endpoint", b->why) < 0)
+	if (service_lay_from(tree->dir, aside, tree->skeleton, b->why) < 0)
 		return -1;
 	autofd int dir = openat(tree->dir, aside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || dir_make(dir, "env", 0700) < 0 || dir_make(dir, "data", 0755) < 0 || dir_make(dir, "etc", 0755) < 0)
@@ -266,13 +273,20 @@ int endpoint_create(const struct tree *tree, const struct network *network, cons
 
 	if (!nl)
 		return why_sys(why, "cannot open a netlink socket");
-	b.slot = claim(tree, endpoint, "UPLINK", nl, why);
+	/*
+	 * A container that comes back mostly gets its address from Docker again, and so its uplink has the same one, too: to another, the
+	 * nodes of this host that it had just talked to would answer into the void for five seconds.
+	 */
+	b.slot = claim(tree, endpoint, "UPLINK", *request->address ? request->address : endpoint->id, nl, why);
 	if (b.slot >= 0 && network->null_ipam)
-		b.point = claim(tree, endpoint, "ADDRESS", nl, why);
+		b.point = claim(tree, endpoint, "ADDRESS", endpoint->id, nl, why);
 	if (b.slot >= 0 && (!network->null_ipam || b.point >= 0) && build(&b, network_mtu(network, nl)) == 0)
 		return 0;
 	int saved = errno;
 	struct why more;
+	char aside[PATH_MAX];
+	if (text_format(aside, sizeof aside, "endpoint/.%s", endpoint->key) < 0 || tree_remove(tree->dir, aside) < 0)
+		warning_sys("cannot remove the half-made endpoint %s", endpoint->key);
 	if (release(tree, endpoint, "UPLINK", b.slot, &more) < 0 || release(tree, endpoint, "ADDRESS", b.point, &more) < 0)
 		warning("%s", more.text);
 	errno = saved;

@@ -29,6 +29,10 @@ static int set(int service, const char *dir, const char *name, const char *value
 
 	if (text_format(path, sizeof path, "%s/%s", dir, name) < 0)
 		return -1;
+	if (value && strlen(value) > FACT_MAX - 2) {
+		errno = EFBIG; /* nobody could read it */
+		return -1;
+	}
 	if (value && *value)
 		return file_publish_line(service, path, value, mode, VOLATILE);
 	if (unlinkat(service, path, 0) < 0 && errno != ENOENT)

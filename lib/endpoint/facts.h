@@ -9,7 +9,7 @@
  *   data/name  what people read: state, since, error, ip, name ...
  *
  * All functions take a descriptor of the service directory, or AT_FDCWD where it is the current one (as in `run`).
- * A fact is one line of at most FACT_MAX - 1 bytes.
+ * A fact is one line of at most FACT_MAX - 1 bytes, its newline among them.
  */
 
 #include "lib/base/error.h"
@@ -24,7 +24,7 @@ int fact_get(int service, const char *name, char buf[FACT_MAX]);
 /* The same, but its absence is the end of the program (exit 111, temporary: the stage before writes it). */
 void fact_need(int service, const char *name, char buf[FACT_MAX]);
 
-/* Publishes env/<name>; an empty value removes it. 0, or -1 with errno. */
+/* Publishes env/<name>; an empty value or NULL removes it. 0, or -1 with errno: EFBIG for a value of more than FACT_MAX - 2 bytes. */
 int fact_set(int service, const char *name, const char *value);
 
 /* The same three of data/<name>. */

@@ -19,6 +19,7 @@ struct gate {
 	bool require;
 	bool booting;
 	bool known; /* has tslink-identify said what the container wants? */
+	bool idle;  /* only that is waited for: an earlier wait on this network was in vain */
 };
 
 enum { OPEN = 1, SHUT, TERMS };
@@ -41,7 +42,9 @@ static int look(void *arg)
 {
 	struct gate *gate = arg;
 
-	switch (state_get(gate->endpoint->dir)) {
+	enum state state = state_get(gate->endpoint->dir);
+
+	switch (state) {
 	case STATE_RUNNING:
 		return OPEN;
 	case STATE_FAILED:
@@ -49,10 +52,11 @@ static int look(void *arg)
 		gate->known = gate->known || read_terms(gate);
 		return SHUT;
 	default:
-		if (gate->known || !read_terms(gate))
+		if (gate->known)
 			return 0;
-		gate->known = true;
-		return TERMS;
+		gate->known = read_terms(gate);
+		/* Before that, tslink-identify alone waits for something. */
+		return gate->known ? TERMS : gate->idle && state == STATE_WAITING ? OPEN : 0;
 	}
 }
 
@@ -87,8 +91,9 @@ int gate_wait(const struct tree *tree, const struct network *network, const stru
 	if (netns < 0)
 		return 0;
 	do {
-		/* An expired wait of another node says that waiting is idle; but who requires its node must give it its chance. */
-		if (!gate.require && (limit(&gate) == 0 || network_gate_expired(tree, network->id)))
+		/* An expired wait of another node says that waiting is idle; but who requires its node, as a label may, gives it its chance. */
+		gate.idle = !gate.require && network_gate_expired(tree, network->id);
+		if (!gate.require && (limit(&gate) == 0 || (gate.idle && gate.known)))
 			return 0;
 		r = wait_for_change(path, look, &gate, begin + (int64_t)limit(&gate) * 1000);
 	} while (r == TERMS);

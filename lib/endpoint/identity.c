@@ -108,17 +108,21 @@ static enum verdict judge(const struct search *s, const char *hostname)
 	return holder_exists(s, hostname, holder) ? TAKEN : VACANT;
 }
 
-/* <hostname> or <hostname>-<number>, cut so that it stays a DNS label. */
+/*
+ * <hostname> or <hostname>-<number>, cut so that it stays a DNS label: before all numbers at the same place, so that those of one hostname
+ * are found again.
+ */
 static void candidate(const char *hostname, unsigned number, char name[DNS_LABEL_MAX + 1])
 {
-	char suffix[16] = "";
+	size_t len = strnlen(hostname, DNS_LABEL_MAX - strlen("-9999"));
 
-	if (number > 1)
-		text_format(suffix, sizeof suffix, "-%u", number);
-	size_t room = DNS_LABEL_MAX - strlen(suffix), len = strnlen(hostname, room);
-	while (number > 1 && len > 1 && hostname[len - 1] == '-')
+	if (number <= 1) {
+		text_format(name, DNS_LABEL_MAX + 1, "%s", hostname);
+		return;
+	}
+	while (len > 1 && hostname[len - 1] == '-')
 		len--;
-	text_format(name, DNS_LABEL_MAX + 1, "%.*s%s", (int)len, hostname, suffix);
+	text_format(name, DNS_LABEL_MAX + 1, "%.*s-%u", (int)len, hostname, number);
 }
 
 /* How many numbers are worth looking at: one more than there are identities that begin alike. */
@@ -244,8 +248,13 @@ int identity_take(const struct tree *tree, const struct identity_claim *claim, s
 {
 	struct search search = { .tree = tree, .claim = claim };
 	enum verdict verdict = NEW;
-	char path[PATH_MAX];
+	char path[PATH_MAX], label[DNS_LABEL_MAX + 1];
 
+	/* It becomes a path. */
+	if (text_dns_label(claim->hostname, label) < 0 || strcmp(label, claim->hostname) != 0) {
+		errno = EINVAL;
+		return why_set(why, "%.80s is no hostname", claim->hostname);
+	}
 	if (tree_docker_root(tree, search.docker_root) < 0)
 		search.docker_root[0] = 0;
 	autofd int lock = lock_take(tree->dir, "lock/names", deadline_in(LOCK_MS));

@@ -12,13 +12,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-static int open_beneath(const char *name)
+static int open_beneath(const char *keys, const char *name)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	autofd int dir = open(KEY_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofd int dir = open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return dir < 0 ? -1 : (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
 }
@@ -36,21 +36,22 @@ static int check_content(int fd, const char *path, struct why *why)
 		errno = EINVAL;
 		why_set(why, "%s is longer than the %d bytes of an auth key", path, AUTHKEY_MAX);
 	} else {
+		/* A second line, or what stands behind a zero byte, would be found only when the first node logs in. */
+		n -= n > 0 && text[n - 1] == '\n';
 		text[n] = 0;
-		text[strcspn(text, "\n")] = 0;
-		r = authkey_check(path, text, why);
+		r = authkey_check(path, strlen(text) == (size_t)n ? text : "", why);
 	}
 	explicit_bzero(text, sizeof text);
 	return r;
 }
 
-int key_file_check(const char *name, char path[PATH_MAX], struct why *why)
+int key_file_check(const char *keys, const char *name, char path[PATH_MAX], struct why *why)
 {
 	struct stat st;
 
-	if (text_format(path, PATH_MAX, "%s/%s", KEY_DIR, name) < 0)
+	if (text_format(path, PATH_MAX, "%s/%s", keys, name) < 0)
 		return why_sys(why, "tslink.authkey-file");
-	autofd int fd = open_beneath(name);
+	autofd int fd = open_beneath(keys, name);
 	if (fd < 0)
 		return why_sys(why, "cannot open the auth key %s (tslink.authkey-file)", path);
 	if (fstat(fd, &st) < 0)

@@ -14,9 +14,10 @@
 #define KEY_DIR SYSCONFDIR "/keys"
 
 /*
- * Checks the file and gives its path. Opened beneath KEY_DIR without following any link, it must be regular, owned by root, 0600 or
- * stricter, and hold an auth key. 0, or -1: EINVAL, or ENOENT.
+ * Checks the file `name` in the directory `keys` (KEY_DIR, but for tests) and gives its path. Opened beneath it without following any
+ * link, it must be regular, owned by root, 0600 or stricter, and hold one line with an auth key. 0, or -1: EINVAL, or why it cannot be
+ * opened (ENOENT; openat2(2): ELOOP for a link, EXDEV for a way out of the directory).
  */
-int key_file_check(const char *name, char path[PATH_MAX], struct why *why);
+int key_file_check(const char *keys, const char *name, char path[PATH_MAX], struct why *why);
 
 #endif

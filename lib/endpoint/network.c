@@ -61,7 +61,7 @@ static int check_key(const struct tree *tree, const struct network *network, str
 		return -1;
 	errno = EINVAL;
 	return why_set(why, "no auth key: give one by --opt tslink.authkey=<key>, by --opt tslink.authkey-file=<name of a file in %s>, or "
-		       "for all networks by TS_AUTHKEY in tslink's configuration", KEY_DIR);
+		       "for all networks by TS_AUTHKEY in tslink's configuration", tree->keys);
 }
 
 /* ---- writing and reading */
@@ -210,7 +210,8 @@ int network_read(const struct tree *tree, const char *id, struct network *networ
 
 	*network = (struct network){ .own_key = false };
 	network_options_init(&network->options);
-	strcpy(network->id, id);
+	if (text_format(network->id, sizeof network->id, "%s", id) < 0)
+		return why_sys(why, "network %.80s", id);
 	if (get(tree, id, "format", format, sizeof format) < 0)
 		return why_sys(why, "cannot read %s/network/%s", tree->data, id);
 	if (!*format) {
@@ -258,6 +259,11 @@ unsigned network_mtu(const struct network *network, struct nl_sock *nl)
 	return network->options.mtu ? (unsigned)network->options.mtu : link_default_mtu(nl);
 }
 
+bool network_mtu_small(unsigned mtu)
+{
+	return mtu < MTU_SMALL;
+}
+
 int network_bridge_ensure(const struct tree *tree, const struct network *network, struct nl_sock *nl, struct why *why)
 {
 	char name[LINK_NAME];
@@ -273,8 +279,6 @@ int network_bridge_ensure(const struct tree *tree, const struct network *network
 	if (tree_ruleset_need(tree, why) < 0)
 		return -1;
 	struct bridge bridge = { .name = name, .mtu = network_mtu(network, nl), .addresses = addresses, .uplinks = &tree->uplinks };
-	if (bridge.mtu < MTU_SMALL)
-		warning("network %.12s has an MTU of %u: below %d the tunnel's packets are fragmented", network->id, bridge.mtu, MTU_SMALL);
 	if (bridge_ensure(nl, &bridge, why) < 0)
 		return -1;
 	return is_new ? tree_ruleset_apply(tree, why) : 0;
@@ -318,7 +322,7 @@ int network_key_path(const struct tree *tree, const struct network *network, cha
 	if (network->own_key)
 		return text_format(path, PATH_MAX, "%s/network/%s/authkey", tree->data, network->id);
 	if (network->options.authkey_file[0])
-		return key_file_check(network->options.authkey_file, path, why);
+		return key_file_check(tree->keys, network->options.authkey_file, path, why);
 	if (text_format(path, PATH_MAX, "%s/env/TS_AUTHKEY", tree->path) < 0)
 		return -1;
 	if (access(path, F_OK) < 0)

@@ -49,6 +49,9 @@ int network_bridge_ensure(const struct tree *tree, const struct network *network
 /* The MTU of its interfaces: as the option says, else that of the host's default route. */
 unsigned network_mtu(const struct network *network, struct nl_sock *nl);
 
+/* Is it so small that the packets of a tunnel of 1280 bytes do not fit in one of it? */
+bool network_mtu_small(unsigned mtu);
+
 /* The gateway (plain address) for an address "a.b.c.d/n" of the network; "" where there is none. */
 void network_gateway(const struct network *network, const char *address, char gateway[CIDR_SIZE]);
 

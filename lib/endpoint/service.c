@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int lay(int dirfd, const char *name, const char *from, struct why *why)
+int service_lay_from(int dirfd, const char *name, const char *from, struct why *why)
 {
 	if (dir_make(dirfd, name, 0700) < 0)
 		return why_sys(why, "cannot make the service directory %s", name);
@@ -27,7 +27,7 @@ static int lay(int dirfd, const char *name, const char *from, struct why *why)
 		if (text_format(source, sizeof source, "%s/%s", from, entries[i]) < 0 ||
 		    text_format(made, sizeof made, "%s/%s", name, entries[i]) < 0 || stat(source, &st) < 0)
 			return why_sys(why, "cannot look at %s/%s", from, entries[i]);
-		if (S_ISDIR(st.st_mode) ? lay(dirfd, made, source, why) < 0 : symlinkat(source, dirfd, made) < 0 && errno != EEXIST)
+		if (S_ISDIR(st.st_mode) ? service_lay_from(dirfd, made, source, why) < 0 : symlinkat(source, dirfd, made) < 0 && errno != EEXIST)
 			return S_ISDIR(st.st_mode) ? -1 : why_sys(why, "cannot link %s", made);
 	}
 	return 0;
@@ -39,7 +39,7 @@ int service_lay(int dirfd, const char *name, const char *skeleton, struct why *w
 
 	if (text_format(from, sizeof from, "%s/%s", SVCDIR, skeleton) < 0)
 		return why_sys(why, "%s", skeleton);
-	return lay(dirfd, name, from, why);
+	return service_lay_from(dirfd, name, from, why);
 }
 
 /* Writes to the control FIFO of the tree's s6-svscan. */

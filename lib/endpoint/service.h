@@ -18,6 +18,9 @@
  */
 int service_lay(int dirfd, const char *name, const char *skeleton, struct why *why);
 
+/* The same after a skeleton anywhere; `from` is its absolute path. */
+int service_lay_from(int dirfd, const char *name, const char *from, struct why *why);
+
 /* Links service/<name> to `target` and tells s6-svscan. 0 also where it is linked already; -1: ENXIO no s6-svscan is running. */
 int service_link(const struct tree *tree, const char *name, const char *target, struct why *why);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "tree.h"
 
+#include "key.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/spawn.h"
 #include "lib/base/text.h"
 #include "lib/net/ruleset.h"
+#include "service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +61,7 @@ int tree_open(struct tree *tree, const char *rundir, struct why *why)
 {
 	char subnet[64];
 
-	*tree = (struct tree){ .dir = -1, .data_dir = -1 };
+	*tree = (struct tree){ .dir = -1, .data_dir = -1, .skeleton = SVCDIR "/endpoint", .keys = KEY_DIR };
 	if (!realpath(rundir, tree->path) || (tree->dir = open(tree->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return why_sys(why, "no tree at %s: has tslink-init run?", rundir);
 	if (need_setting(tree, "TSLINK_NAME", tree->name, sizeof tree->name, why) < 0 ||

@@ -27,6 +27,8 @@ struct tree {
 	char data[PATH_MAX];          /* TS_DATA_DIR: what outlives a reboot */
 	int data_dir;                 /* the same, open */
 	struct subnet uplinks;        /* TSLINK_SUBNET */
+	const char *skeleton;         /* what an endpoint's service directory is laid out after: where it is installed */
+	const char *keys;             /* directory of the operator's auth keys: KEY_DIR */
 };
 
 /* Opens the tree of a run directory. 0, or -1: ENOENT where no tree was ever laid out there. */

@@ -155,6 +155,10 @@ static void whole_network(void)
 	pairs_add(&p, "tslink.authkey-file", "f");
 	ok(network_options_parse(&network, &p, &why) < 0 && strstr(why.text, "authkey-file"), "two keys: %s", why.text);
 	pairs_free(&p);
+	pairs_add(&p, "tslink.require", "true");
+	pairs_add(&p, "tslink.wait", "0");
+	ok(network_options_parse(&network, &p, &why) < 0 && strstr(why.text, "every start"), "require without a wait: %s", why.text);
+	pairs_free(&p);
 	ok(network_options_parse(&network, &p, &why) == 0 && network.wait == WAIT_DEFAULT, "no option at all");
 }
 
