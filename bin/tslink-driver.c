@@ -32,6 +32,7 @@
 #define READ_MS 30000
 #define WRITE_MS 10000
 #define LINGER_MS 2000
+#define NETWORK_LOCK_MS 10000
 
 /* One request on its way. A handler returns the answer's JSON, or NULL with errno and the reason in why. */
 struct call {
@@ -80,32 +81,48 @@ static char *nothing(struct call *call)
 
 /* ---- networks */
 
-static char *create_network(struct call *call)
+static int make_network(struct call *call, const struct create_network *request)
 {
-	struct create_network request;
 	struct network network;
 	autonetlink struct nl_sock *nl = netlink_open();
 
-	if (create_network_parse(&request, call->body, call->len, &call->why) < 0)
-		return NULL;
-	int r = network_create(call->tree, &request, &network, &call->why);
-	create_network_free(&request);
-	if (r < 0)
-		return NULL;
-	if (!nl || network_bridge_ensure(call->tree, &network, nl, &call->why) < 0) {
+	if (!nl)
+		return why_sys(&call->why, "cannot open a netlink socket");
+	if (network_create(call->tree, request, &network, &call->why) < 0)
+		return -1;
+	if (network_bridge_ensure(call->tree, &network, nl, &call->why) < 0) {
 		struct why more;
 		int saved = errno;
-		if (!nl)
-			why_sys(&call->why, "cannot open a netlink socket");
 		if (network_remove(call->tree, network.id, &more) < 0)
 			warning("%s", more.text);
 		errno = saved;
-		return NULL;
+		return -1;
 	}
 	if (network_mtu_small(network_mtu(&network, nl)))
 		warning("network %.12s has an MTU of %u: the tunnel's packets are fragmented", network.id, network_mtu(&network, nl));
 	info("network %.12s: made%s%s", network.id, network.internal ? ", internal" : "", network.null_ipam ? ", null IPAM" : "");
-	return reply_empty();
+	return 0;
+}
+
+static char *create_network(struct call *call)
+{
+	struct create_network request;
+	int r = -1;
+
+	if (create_network_parse(&request, call->body, call->len, &call->why) < 0)
+		return NULL;
+	int lock = network_lock(call->tree, request.network, deadline_in(NETWORK_LOCK_MS), &call->why);
+	if (lock >= 0) {
+		r = make_network(call, &request);
+		int saved = errno;
+		if (r < 0)
+			network_unlock_gone(call->tree, request.network, lock);
+		else
+			close(lock);
+		errno = saved;
+	}
+	create_network_free(&request);
+	return r < 0 ? NULL : reply_empty();
 }
 
 static int remove_bridge(struct call *call, const struct network *network)
@@ -126,10 +143,15 @@ static char *delete_network(struct call *call)
 
 	if (network_call_parse(&request, call->body, call->len, &call->why) < 0)
 		return NULL;
+	autofd int lock = network_lock(call->tree, request.network, deadline_in(NETWORK_LOCK_MS), &call->why);
+	if (lock < 0)
+		return NULL;
 	if (network_read(call->tree, request.network, &network, &call->why) < 0 && errno != ENOENT)
 		warning("%s", call->why.text);
 	if (remove_bridge(call, &network) < 0 || network_remove(call->tree, request.network, &call->why) < 0)
 		return NULL;
+	network_unlock_gone(call->tree, request.network, lock);
+	lock = -1;
 	info("network %.12s: removed", request.network);
 	return reply_empty();
 }

@@ -275,9 +275,12 @@ int endpoint_create(const struct tree *tree, const struct network *network, cons
 		return why_sys(why, "cannot open a netlink socket");
 	/*
 	 * A container that comes back mostly gets its address from Docker again, and so its uplink has the same one, too: to another, the
-	 * nodes of this host that it had just talked to would answer into the void for five seconds.
+	 * nodes of this host that it had just talked to would answer into the void for five seconds. The network's ID keeps hosts apart:
+	 * nodes tell each other these addresses.
 	 */
-	b.slot = claim(tree, endpoint, "UPLINK", *request->address ? request->address : endpoint->id, nl, why);
+	char key[2 * ID_SIZE + CIDR_SIZE];
+	text_format(key, sizeof key, "%s %s", network->id, *request->address ? request->address : endpoint->id);
+	b.slot = claim(tree, endpoint, "UPLINK", key, nl, why);
 	if (b.slot >= 0 && network->null_ipam)
 		b.point = claim(tree, endpoint, "ADDRESS", endpoint->id, nl, why);
 	if (b.slot >= 0 && (!network->null_ipam || b.point >= 0) && build(&b, network_mtu(network, nl)) == 0)

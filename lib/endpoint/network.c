@@ -4,6 +4,7 @@
 #include "key.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/file.h"
+#include "lib/base/lock.h"
 #include "lib/base/text.h"
 #include "lib/net/bridge.h"
 
@@ -226,6 +227,32 @@ int network_read(const struct tree *tree, const char *id, struct network *networ
 	if (read_fields(tree, network) < 0)
 		return why_sys(why, "cannot read %s/network/%s", tree->data, id);
 	return 0;
+}
+
+static int lock_path(char path[PATH_MAX], const char *id)
+{
+	return text_format(path, PATH_MAX, "lock/network-%s", id);
+}
+
+int network_lock(const struct tree *tree, const char *id, int64_t deadline, struct why *why)
+{
+	char path[PATH_MAX];
+
+	if (lock_path(path, id) < 0)
+		return why_sys(why, "network %s", id);
+	int fd = lock_take(tree->dir, path, deadline);
+	if (fd < 0)
+		why_sys(why, "cannot lock %s/%s", tree->path, path);
+	return fd;
+}
+
+void network_unlock_gone(const struct tree *tree, const char *id, int lock)
+{
+	char path[PATH_MAX];
+
+	if (lock_path(path, id) < 0 || (lock_discard(tree->dir, path, lock) < 0 && errno != ENOENT))
+		warning_sys("cannot remove the lock of network %.12s", id);
+	close(lock);
 }
 
 int network_remove(const struct tree *tree, const char *id, struct why *why)

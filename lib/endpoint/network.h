@@ -19,6 +19,8 @@
 #include "lib/docker/protocol.h"
 #include "tree.h"
 
+#include <stdint.h>
+
 #define NETWORK_GATEWAYS 16
 
 struct network {
@@ -36,6 +38,13 @@ int network_create(const struct tree *tree, const struct create_network *request
 
 /* Reads a record. 0, or -1: ENOENT for a network that nobody knows. */
 int network_read(const struct tree *tree, const char *id, struct network *network, struct why *why);
+
+/*
+ * Locks a network against all others that make, mend or remove its record and bridge. The deadline is in milliseconds of the
+ * monotonic clock. A descriptor to close, or -1: ETIMEDOUT. network_unlock_gone also removes the file of a network that is no more.
+ */
+int network_lock(const struct tree *tree, const char *id, int64_t deadline, struct why *why);
+void network_unlock_gone(const struct tree *tree, const char *id, int lock);
 
 /* Removes a record; none is success. */
 int network_remove(const struct tree *tree, const char *id, struct why *why);

@@ -172,23 +172,31 @@ static void judge_endpoint(struct pass *p, const struct roster_endpoint *e)
 
 /* ---- networks */
 
-/* A bridge that is there is looked after, too: its addresses, its MTU, and that it is up. */
-static void mend_bridge(struct pass *p, const struct network *network)
+/*
+ * A bridge that is there is looked after, too: its addresses, its MTU, and that it is up. What was read of the network is read again under
+ * its lock: DeleteNetwork may have come since. Who has the lock sees to the bridge himself.
+ */
+static void mend_bridge(struct pass *p, const char *id)
 {
 	char bridge[LINK_NAME];
+	struct network network;
 	struct why why;
-	autonetlink struct nl_sock *nl = network->null_ipam ? NULL : netlink_open();
+	autofd int lock = network_lock(p->tree, id, now_ms(), &why);
 
-	if (network->null_ipam)
+	if (lock < 0 || network_read(p->tree, id, &network, &why) < 0 || network.null_ipam) {
+		if (lock < 0 ? errno != ETIMEDOUT : errno != ENOENT && !network.null_ipam)
+			report(&p->r->reports, id, "%s", why.text);
 		return;
-	network_bridge(p->tree, network, bridge);
+	}
+	autonetlink struct nl_sock *nl = netlink_open();
+	network_bridge(p->tree, &network, bridge);
 	bool missing = nl && link_index(nl, bridge) == 0;
 	if (!nl)
 		why_sys(&why, "cannot open a netlink socket");
-	if (!nl || network_bridge_ensure(p->tree, network, nl, &why) < 0)
-		report(&p->r->reports, network->id, "cannot mend bridge %s of network %.12s: %s", bridge, network->id, why.text);
+	if (!nl || network_bridge_ensure(p->tree, &network, nl, &why) < 0)
+		report(&p->r->reports, id, "cannot mend bridge %s of network %.12s: %s", bridge, id, why.text);
 	else if (missing)
-		info("network %.12s: bridge %s was missing, and was made", network->id, bridge);
+		info("network %.12s: bridge %s was missing, and was made", id, bridge);
 }
 
 static int remove_network(struct pass *p, const struct network *network, struct why *why)
@@ -216,10 +224,14 @@ static void forget_network(struct pass *p, const struct roster_network *n, const
 	}
 	if (is_stranger(p) || inquiry_network_again(p->inquiry, n->id) != WORD_GONE)
 		return;
+	int lock = network_lock(p->tree, n->id, now_ms(), &why);
+	if (lock < 0)
+		return;
 	if (remove_network(p, network, &why) < 0)
 		report(&p->r->reports, n->id, "cannot remove network %.12s, which Docker does not know: %s", n->id, why.text);
 	else
 		info("network %.12s: removed, Docker does not know it", n->id);
+	network_unlock_gone(p->tree, n->id, lock);
 }
 
 static void judge_network(struct pass *p, const struct roster_network *n, enum word word)
@@ -233,7 +245,7 @@ static void judge_network(struct pass *p, const struct roster_network *n, enum w
 		if (errno != ENOENT)
 			report(&p->r->reports, n->id, "%s", why.text);
 	} else if (word == WORD_HAS) {
-		mend_bridge(p, &network);
+		mend_bridge(p, n->id);
 	} else {
 		forget_network(p, n, &network);
 	}

@@ -52,7 +52,7 @@ static int scan_control(const struct tree *tree, const char *commands, struct wh
 	int r = s6_svc_writectl(scan, S6_SVSCAN_CTLDIR, commands, strlen(commands));
 	if (r > 0)
 		return 0;
-	if (r == 0 || r == -2)
+	if (r == 0 || r == -2 || errno == ENOENT)
 		errno = ENXIO;
 	return why_sys(why, "cannot reach the s6-svscan of %s: is the tree running?", scan);
 }
@@ -120,7 +120,7 @@ int service_control(const struct tree *tree, const char *name, const char *comma
 	int r = s6_svc_writectl(dir, S6_SUPERVISE_CTLDIR, commands, strlen(commands));
 	if (r > 0)
 		return 0;
-	if (r == 0 || r == -2)
+	if (r == 0 || r == -2 || errno == ENOENT)
 		errno = ENXIO;
 	return why_sys(why, "%s is not supervised", dir);
 }
