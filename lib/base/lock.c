@@ -48,7 +48,7 @@ int lock_take(int dirfd, const char *name, int64_t deadline)
 {
 	for (;;) {
 		struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-		struct stat held, named;
+		struct stat held = {0}, named;
 		int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return -1;

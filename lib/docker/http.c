@@ -36,7 +36,7 @@ __attribute__((format(printf, 3, 4))) static enum http_outcome refuse(struct htt
 static size_t head_length(const char *data, size_t len)
 {
 	const char *end = data + len;
-	for (const char *p = data; (p = memchr(p, '\n', (size_t)(end - p)));) {
+	for (const char *p = data; len && (p = memchr(p, '\n', (size_t)(end - p)));) {
 		p++;
 		if (end - p >= 1 && *p == '\n')
 			return (size_t)(p + 1 - data);

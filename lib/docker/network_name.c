@@ -39,8 +39,13 @@ static int name_of(const char *record, size_t len, const char *network, char nam
 	errno = ENOENT;
 	if (object && json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "id", &id) &&
 	    json_object_is_type(id, json_type_string) && !strcmp(json_object_get_string(id), network) &&
-	    json_object_object_get_ex(object, "name", &text) && json_object_is_type(text, json_type_string))
-		r = text_format(name, NETWORK_NAME_MAX + 1, "%s", json_object_get_string(text));
+	    json_object_object_get_ex(object, "name", &text) && json_object_is_type(text, json_type_string)) {
+		/* A zero character would end the name before its end. */
+		if (strlen(json_object_get_string(text)) != (size_t)json_object_get_string_len(text))
+			errno = EBADMSG;
+		else
+			r = text_format(name, NETWORK_NAME_MAX + 1, "%s", json_object_get_string(text));
+	}
 	int saved = errno;
 	json_object_put(object);
 	json_tokener_free(tokener);
@@ -60,6 +65,8 @@ int docker_network_name_in(const char *store, unsigned long len, const char *net
 		size_t left = begin ? (size_t)(end - begin) : 0;
 		if (begin && name_of(begin, left < RECORD_MAX ? left : RECORD_MAX, network, name) == 0)
 			return 0;
+		if (begin && errno != ENOENT)
+			return -1;
 	}
 	errno = ENOENT;
 	return -1;

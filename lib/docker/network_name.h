@@ -9,7 +9,7 @@
  * whose first field is addrSpace, with id and name (moby: libnetwork/network.go, MarshalJSON; the same from 20.10 to 28). The file is a
  * bolt database; a record is one piece of it, and that of a network that was never renamed cannot be stale.
  *
- * 0, or -1 with errno: ENOENT where there is no such record, ENAMETOOLONG.
+ * 0, or -1 with errno: ENOENT where there is no such record, ENAMETOOLONG, EBADMSG for a name with a zero character.
  */
 int docker_network_name(const char *data_root, const char *network, char name[NETWORK_NAME_MAX + 1]);
 

@@ -38,6 +38,9 @@
  * between     from one of ours to another: all but WireGuard between the uplinks of two nodes, that meet directly so,
  *             on the ports that tslink gives them.
  * to_ours     all but replies, and what somebody's DNAT sent.
+ * unasked     WireGuard from outside to a port of a node that has not sent there yet. Accepted (and answered with an ICMP error),
+ *             it would leave a connection of the host's own in conntrack; the node's packet to that peer then meets it, and
+ *             masquerade gives it another port: two nodes behind two such hosts would never meet but by DERP.
  * input       router advertisements and redirects: no container makes routes on the host.
  */
 static const char template[] =
@@ -95,8 +98,13 @@ static const char template[] =
 	"		iifname \"$P$-*\" goto from_ours\n"
 	"		oifname \"$P$-*\" goto to_ours\n"
 	"	}\n"
+	"	chain unasked {\n"
+	"		socket transparent { 0, 1 } accept\n"
+	"		drop\n"
+	"	}\n"
 	"	chain input {\n"
 	"		type filter hook input priority filter; policy accept;\n"
+	"		iifname != \"$P$-*\" ct state new udp dport 16384-32767 goto unasked\n"
 	"		iifname != \"$P$-*\" accept\n"
 	"$LATE$"
 	"		icmpv6 type { nd-router-advert, nd-redirect } drop\n"

@@ -138,8 +138,8 @@ static const char *order(const char *name)
 /* The same of an order that names a call. */
 static const char *order_of(const char *name, const char *call)
 {
-	char both[128];
-	snprintf(both, sizeof both, "%s %s", name, call);
+	char both[256];
+	snprintf(both, sizeof both, "%.32s %.200s", name, call);
 	return order(both);
 }
 

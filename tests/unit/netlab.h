@@ -43,7 +43,7 @@ static inline void lab_enter(void)
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
 		printf("1..0 # SKIP needs root\n");
-		exit(77);
+		exit(0);
 	}
 	if (system("ip link set lo up") != 0)
 		exit(1);

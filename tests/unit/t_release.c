@@ -350,8 +350,9 @@ static void operators(void)
 	program("own", "tailscaled", 0755);
 	program("other", "tailscale.combined", 0755);
 	dir_make(top, "linked", 0755);
-	symlinkat("../own/tailscaled", top, "linked/tailscaled");
-	symlinkat("tailscale.combined", top, "other/tailscaled");
+	ok(symlinkat("../own/tailscaled", top, "linked/tailscaled") == 0 &&
+	           symlinkat("tailscale.combined", top, "other/tailscaled") == 0,
+	   "two links to programs");
 	program("private", "tailscaled", 0700);
 	dir_make(top, "empty", 0755);
 
