@@ -61,17 +61,17 @@ static void note_docker_root(const struct tree *tree)
 		warning_sys("cannot write %s/docker/root", tree->path);
 }
 
+/* Comes once in a dockerd's life, and DOCKER-USER with it: our accepts go in there now, whenever the tree was started. */
 static char *activate(struct call *call)
 {
 	note_docker_root(call->tree);
-	return tree_ruleset_need(call->tree, &call->why) < 0 ? NULL : reply_activate();
+	return tree_ruleset_apply(call->tree, &call->why) < 0 ? NULL : reply_activate();
 }
 
-/* Comes once in a dockerd's life, and DOCKER-USER with it: our accepts go in there now, whenever the tree was started. */
 static char *get_capabilities(struct call *call)
 {
 	note_docker_root(call->tree);
-	return tree_ruleset_apply(call->tree, &call->why) < 0 ? NULL : reply_capabilities();
+	return tree_ruleset_need(call->tree, &call->why) < 0 ? NULL : reply_capabilities();
 }
 
 static char *nothing(struct call *call)

@@ -34,6 +34,7 @@
 
 #define RUNDIR "../.."
 #define STOP_MS 12000
+#define LOOK_MS 50
 #define OWN_LABELS "tslink."
 
 struct subject {
@@ -281,16 +282,18 @@ static _Noreturn void wait_for_identity(const char *service, char **argv)
 	autofd int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	autofd int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	if (back < 0 || changes < 0 || chdir(service) < 0 || inotify_add_watch(changes, ".", IN_CREATE | IN_MOVED_TO) < 0)
+	/* Root has 128 inotify instances by default: who gets none looks again and again. */
+	if (back < 0 || (changes < 0 && errno != EMFILE) || chdir(service) < 0 ||
+	    (changes >= 0 && inotify_add_watch(changes, ".", IN_CREATE | IN_MOVED_TO) < 0))
 		die_sys(EXIT_TEMPORARY, "cannot wait for the identity of %s", service);
 	for (int r; (r = has_identity()) != 1;) {
 		struct pollfd on[] = { { .fd = changes, .events = POLLIN }, { .fd = STDIN_FILENO } };
 		char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-		if (r < 0 || (poll(on, 2, -1) < 0 && errno != EINTR))
+		if (r < 0 || (poll(on, 2, changes < 0 ? LOOK_MS : -1) < 0 && errno != EINTR))
 			die_sys(EXIT_TEMPORARY, "cannot wait for the identity of %s", service);
 		if (on[1].revents)
 			pass_on();
-		while (read(changes, events, sizeof events) > 0)
+		while (changes >= 0 && read(changes, events, sizeof events) > 0)
 			;
 	}
 	if (fchdir(back) < 0)

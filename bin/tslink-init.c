@@ -28,6 +28,9 @@
 #include <unistd.h>
 
 #define RUN_PARENT "/run"
+#ifndef EXECLINE_DIR
+#define EXECLINE_DIR "/usr/bin"
+#endif
 #define ENV_DIR SYSCONFDIR "/env"
 #define FILES_WANTED 65536	 /* s6-svscan holds two for each service */
 #define SERVICES_MAX "17000" /* a /16 has 16,380 endpoints, and the tree has services of its own */
@@ -296,7 +299,7 @@ static void own_path(char *path, size_t size)
 		die_sys(EXIT_TEMPORARY, "cannot read /proc/self/exe");
 	own[n] = 0;
 	*strrchr(own, '/') = 0;
-	if (text_format(path, size, "PATH=%s:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", own) < 0)
+	if (text_format(path, size, "PATH=%s:" EXECLINE_DIR ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", own) < 0)
 		die_sys(EXIT_PERMANENT, "the path of tslink-init is too long");
 }
 

@@ -185,7 +185,7 @@ static void no_stream(struct watch *w, const struct why *why)
 
 static void watch_socket(struct watch *w)
 {
-	if (*w->socket_dir && w->socket_watch < 0)
+	if (w->inotify >= 0 && *w->socket_dir && w->socket_watch < 0)
 		w->socket_watch = inotify_add_watch(w->inotify, w->socket_dir, IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR);
 }
 
@@ -226,7 +226,7 @@ static void read_inotify(struct watch *w)
 	bool appeared = false;
 	ssize_t n;
 
-	while ((n = read(w->inotify, events, sizeof events)) > 0)
+	while (w->inotify >= 0 && (n = read(w->inotify, events, sizeof events)) > 0)
 		for (char *at = events; at < events + n;) {
 			const struct inotify_event *e = (const void *)at;
 			if (e->mask & IN_IGNORED)
@@ -290,7 +290,7 @@ static void begin(struct watch *w, const char *rundir)
 	catch_signals(w);
 	w->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (w->inotify < 0)
-		die_sys(EXIT_TEMPORARY, "cannot watch files");
+		warning_sys("a Docker socket that appears is noticed some seconds later: no inotify instance to be had");
 	find_driver(w);
 	find_docker(w);
 	w->reconcile.tree = &w->tree;

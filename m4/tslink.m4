@@ -63,10 +63,10 @@ tslink_version $4]])])
 			[AC_MSG_ERROR([$1 $tslink_version is older than $5: install a newer one (Debian package $6)])])])
 ])
 
-# TSLINK_PROGRAM(VARIABLE, PROGRAM, DEBIAN PACKAGE)
+# TSLINK_PROGRAM(VARIABLE, PROGRAM, DEBIAN PACKAGE, [DIRECTORY TO LOOK IN FIRST])
 # A program that is needed to run, not to build; VARIABLE=PATH on configure's command line says where it will be.
 AC_DEFUN([TSLINK_PROGRAM], [
 	AC_ARG_VAR([$1], [where $2 will be found at run time])
-	AC_PATH_PROG([$1], [$2])
+	AC_PATH_PROG([$1], [$2], [], [m4_ifval([$4], [$4:])$PATH])
 	AS_IF([test -z "$$1"], [TSLINK_MISSING([$2], [$3])])
 ])

@@ -26,7 +26,7 @@
  * the elements of the sets, $EARLY$ and $LATE$ for the place of the source check.
  *
  * What is dropped, chain by chain:
- * prerouting  tailnet addresses, before conntrack and anybody's DNAT, whether the packet is routed or for the host
+ * prerouting  packets to tailnet addresses, before conntrack and anybody's DNAT, whether the packet is routed or for the host
  *             itself. The bridge table does the same to frames from one container to another, which else could reach
  *             its neighbour's tailnet address behind the back of the tailnet's access rules.
  * source      sources that the interface has no route to (fib: the uplink has its /30, the bridge its subnet). Called
@@ -37,7 +37,8 @@
  *             since it could not be masqueraded.
  * between     from one of ours to another: all but WireGuard between the uplinks of two nodes, that meet directly so,
  *             on the ports that tslink gives them.
- * to_ours     all but replies, and what somebody's DNAT sent.
+ * to_ours     all but replies, and what somebody's DNAT sent; and what says that it comes from the tailnet: that comes by the tunnel
+ *             alone. (tailscaled's own chains in the container would say the same; see lib/tailscale/prefs.c.)
  * unasked     WireGuard from outside to a port of a node that has not sent there yet. Accepted (and answered with an ICMP error),
  *             it would leave a connection of the host's own in conntrack; the node's packet to that peer then meets it, and
  *             masquerade gives it another port: two nodes behind two such hosts would never meet but by DERP.
@@ -61,6 +62,10 @@ static const char template[] =
 	"		ip saddr != 0.0.0.0 fib saddr . iif oif missing drop\n"
 	"		ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing drop\n"
 	"	}\n"
+	"	chain tailnet {\n"
+	"		ip saddr 100.64.0.0/10 drop\n"
+	"		ip6 saddr fd7a:115c:a1e0::/48 drop\n"
+	"	}\n"
 	"	chain between {\n"
 	"		oifname { \"$P$-i*\", \"$P$-q*\" } drop\n"
 	"		iifname \"$P$-u*\" oifname \"$P$-u*\" udp sport 16384-32767 udp dport 16384-32767 accept\n"
@@ -80,6 +85,7 @@ static const char template[] =
 	"		accept\n"
 	"	}\n"
 	"	chain to_ours {\n"
+	"		jump tailnet\n"
 	"		oifname { \"$P$-i*\", \"$P$-q*\" } drop\n"
 	"		ct state established,related accept\n"
 	"		ct status dnat accept\n"
@@ -120,6 +126,8 @@ static const char template[] =
 	"		iifname != \"$P$-e*\" accept\n"
 	"		ip daddr 100.64.0.0/10 drop\n"
 	"		ip6 daddr fd7a:115c:a1e0::/48 drop\n"
+	"		ip saddr 100.64.0.0/10 drop\n"
+	"		ip6 saddr fd7a:115c:a1e0::/48 drop\n"
 	"	}\n"
 	"}\n";
 

@@ -53,7 +53,7 @@ static void whole(void)
 	is(text(o, "CorpDNS"), "true", "MagicDNS");
 	is(text(o, "WantRunning"), "true", "it is to run");
 	is(text(o, "LoggedOut"), "false", "and be logged in");
-	is(text(o, "NetfilterMode"), "2", "with its own firewall rules");
+	is(text(o, "NetfilterMode"), "0", "without firewall rules of its own");
 	is(text(o, "NoStatefulFiltering"), "true", "that are not stateful");
 	is(text(o, "AutoUpdate"), "{\"Check\":false,\"Apply\":false}", "and never updates itself");
 	is(text(o, "AutoUpdateSet"), "absent", "no masks");
