@@ -27,14 +27,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define RUNDIR "../.."
 #define STOP_MS 12000
 #define LOOK_MS 50
+#define ROOM_MS 10000
+#define PIPE_HALF 32768
 #define OWN_LABELS "tslink."
 
 struct subject {
@@ -264,16 +268,28 @@ static _Noreturn void execute(char **argv)
 	die_exec(argv[0]);
 }
 
-/* Nobody writes any more and no identity ever was: what was said goes where the tree's own words go. */
-static _Noreturn void pass_on(void)
+/* What was said while no identity was there goes where the tree's own words go: so many bytes of it, or all until its end. */
+static void pass_on(size_t bytes)
 {
 	char buf[4096];
-	ssize_t n;
 
-	while ((n = read(STDIN_FILENO, buf, sizeof buf)) > 0)
-		if (write(STDERR_FILENO, buf, (size_t)n) < 0)
+	while (bytes) {
+		ssize_t n = read(STDIN_FILENO, buf, bytes < sizeof buf ? bytes : sizeof buf);
+		if (n == 0)
+			return;
+		if (n < 0 || write(STDERR_FILENO, buf, (size_t)n) < 0)
 			die_sys(EXIT_TEMPORARY, "cannot pass on what was logged");
-	exit(0);
+		bytes -= (size_t)n;
+	}
+}
+
+/* A setup stage that is tried for hours is not to be held up by a pipe that nobody reads. */
+static void make_room(void)
+{
+	int waiting;
+
+	if (ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > PIPE_HALF)
+		pass_on((size_t)waiting);
 }
 
 /* The pipe is not read, but its end is heard of: the endpoint may go before it was anybody. */
@@ -289,10 +305,14 @@ static _Noreturn void wait_for_identity(const char *service, char **argv)
 	for (int r; (r = has_identity()) != 1;) {
 		struct pollfd on[] = { { .fd = changes, .events = POLLIN }, { .fd = STDIN_FILENO } };
 		char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-		if (r < 0 || (poll(on, 2, changes < 0 ? LOOK_MS : -1) < 0 && errno != EINTR))
+		if (r < 0 || (poll(on, 2, changes < 0 ? LOOK_MS : ROOM_MS) < 0 && errno != EINTR))
 			die_sys(EXIT_TEMPORARY, "cannot wait for the identity of %s", service);
-		if (on[1].revents)
-			pass_on();
+		/* Nobody writes any more, and no identity ever was. */
+		if (on[1].revents) {
+			pass_on(SIZE_MAX);
+			exit(0);
+		}
+		make_room();
 		while (changes >= 0 && read(changes, events, sizeof events) > 0)
 			;
 	}

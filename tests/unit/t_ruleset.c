@@ -255,6 +255,11 @@ static void guard(int host, int host6, bool open)
 	ok(lab_frame_arrives(a.netns, (struct lab_frame){"eth0", b_mac, "10.91.0.2", "100.64.0.77", PORT}, b.at,
 	                     open) == open,
 	   "%sa neighbour's tailnet address, past its node", how);
+	ok(lab_frame_arrives(a.netns, (struct lab_frame){"eth0", b_mac, "100.64.0.9", "10.91.0.3", PORT}, b.at, open) ==
+	           open,
+	   "%sa neighbour that says it is of the tailnet", how);
+	ok(passes_from(&tailnet, 0, 0, "100.64.0.1", 8081, a.at, open, NULL) == open,
+	   "%sthe tailnet past the tunnel, by somebody's DNAT", how);
 }
 
 /* Raw frames with foreign sources, to the world and to the host. */
