@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * usage: tslink-init [-c ENVDIR]
+ *        tslink-init -w [-c ENVDIR]
  *
  * Starts a tree: merges the configuration (the files of ENVDIR, overruled by environment variables of the same names) into
  * /run/<TSLINK_NAME>/env, raises the limits, lays out the run directory, applies the firewall table, and becomes s6-svscan, with an empty
  * environment. It is the only program that reads the environment, and never runs twice for one tree.
+ *
+ * With -w it only waits, half a minute at most, until the tree of this configuration takes Docker's calls: for a unit that Docker's is
+ * ordered after.
  *
  * What an earlier tree of the same name left is taken over: endpoints stay where they are; supervisors that outlived their s6-svscan are
  * told to go, since no other s6-svscan can adopt them.
@@ -13,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/text.h"
+#include "lib/base/wait.h"
 #include "lib/docker/options.h"
 #include "lib/endpoint/key.h"
 #include "lib/endpoint/service.h"
@@ -35,6 +40,7 @@
 #define FILES_WANTED 65536	 /* s6-svscan holds two for each service */
 #define SERVICES_MAX "17000" /* a /16 has 16,380 endpoints, and the tree has services of its own */
 #define OLD_TREE_MS 10000
+#define WAIT_MS 30000
 
 /* All that can be configured. The value is the default; NULL: not set. */
 static const struct setting {
@@ -303,6 +309,33 @@ static void own_path(char *path, size_t size)
 		die_sys(EXIT_PERMANENT, "the path of tslink-init is too long");
 }
 
+static int exists(void *path)
+{
+	if (access(path, F_OK) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+/* Each directory on the way comes into being, then s6-supervise of the driver, and that knows when the driver listens. */
+static _Noreturn void wait_for_tree(const char *name)
+{
+	static const char *const parts[] = { "", "/svc", "/svc/driver", "/svc/driver/event" };
+	char dir[PATH_MAX] = RUN_PARENT, path[PATH_MAX], left[16];
+	int64_t deadline = deadline_in(WAIT_MS);
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		if (text_format(path, sizeof path, RUN_PARENT "/%s%s", name, parts[i]) < 0)
+			die_sys(EXIT_PERMANENT, "TSLINK_NAME");
+		if (wait_for_change(dir, exists, path, deadline) < 0)
+			die_sys(errno == ETIMEDOUT ? EXIT_TIMEOUT : EXIT_TEMPORARY, "%s does not come up: no %s", name, path);
+		strcpy(dir, path);
+	}
+	*strrchr(dir, '/') = 0;
+	text_format(left, sizeof left, "%d", deadline_left(deadline));
+	execlp("s6-svwait", "s6-svwait", "-U", "-t", left, dir, NULL);
+	die_exec("s6-svwait");
+}
+
 int main(int argc, char **argv)
 {
 	static struct config config;
@@ -310,17 +343,21 @@ int main(int argc, char **argv)
 	char rundir[PATH_MAX], path[PATH_MAX + 128];
 	struct tree tree;
 	struct why why;
+	bool wait = false;
 
-	for (int c; (c = getopt(argc, argv, "c:")) != -1;) {
-		if (c != 'c')
-			die(EXIT_PERMANENT, "usage: tslink-init [-c envdir]");
-		envdir = optarg;
-	}
+	for (int c; (c = getopt(argc, argv, "c:w")) != -1;)
+		switch (c) {
+		case 'c': envdir = optarg; break;
+		case 'w': wait = true; break;
+		default: die(EXIT_PERMANENT, "usage: tslink-init [-w] [-c envdir]");
+		}
 	umask(077);
 	check_names(envdir);
 	for (size_t i = 0; i < SETTINGS; i++)
 		read_setting(envdir, &settings[i], config.value[i]);
 	check(&config);
+	if (wait)
+		wait_for_tree(value_of(&config, "TSLINK_NAME"));
 	if (text_format(rundir, sizeof rundir, RUN_PARENT "/%s", value_of(&config, "TSLINK_NAME")) < 0)
 		die_sys(EXIT_PERMANENT, "TSLINK_NAME");
 	if (running(rundir))

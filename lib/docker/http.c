@@ -275,7 +275,7 @@ enum http_outcome http_read(int fd, int64_t deadline, struct http_request *reque
 		if (n == 0 || !request->head_len || used >= whole)
 			outcome = http_parse(buf, used, n == 0, request);
 	}
-	if (outcome == HTTP_REQUEST)
+	if (outcome == HTTP_REQUEST && buf)
 		keep(request, buf);
 	else
 		free(buf);

@@ -42,6 +42,7 @@ network() {
 	mkdir "$WORLD/standin"
 	cp "$TSLINK_BUILD/tests/integration/standin-tailscaled" "$WORLD/standin/tailscaled"
 	tslink_start a TS_PATH="$WORLD/standin" TS_AUTHKEY=tskey-of-a-test
+	tslink_run a tslink-init -w -c "$WORLD/host/a.tslink.env"
 	host_docker a network create --driver tslink --opt tslink.login-server=http://192.168.77.250:8080 net
 }
 

@@ -9,7 +9,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
 build=${TSLINK_BUILD:-$TSLINK_TOP}
-PATH=${TSLINK_PREFIX:+$TSLINK_PREFIX/sbin:}$build/bin:$build:$PATH
+# Scripts that are installed name the real execlineb, whose programs are not in everybody's PATH.
+PATH=${TSLINK_PREFIX:+$TSLINK_PREFIX/sbin:}$build/bin:$build:$PATH:/usr/lib/execline/bin
 services=${TSLINK_PREFIX:+$TSLINK_PREFIX/share/tslink/svc}
 services=${services:-$TSLINK_TOP/svc}
 # the caller's
